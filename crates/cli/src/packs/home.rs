@@ -103,30 +103,35 @@ impl Home {
         }
     }
 
-    /// Removes the parts of unpublished shards that `is_ours` knows by their names, if they are in a bucket.
-    ///
-    /// # Errors
-    /// If the store can't be used.
-    pub(super) fn sweep_uploads(&self, is_ours: impl Fn(&str) -> bool) -> Result<(), Problem> {
-        match self {
-            // A file in the making has no name.
-            Self::Directory(_) => Ok(()),
-            Self::Bucket(bucket) => bucket.sweep(is_ours),
-        }
-    }
-
     /// Removes what killed runs left of shards. `is_ours` tells by a name.
     ///
     /// # Errors
     /// If the store can't be used.
     pub(super) fn sweep(&self, is_ours: impl Fn(&str) -> bool) -> Result<(), Problem> {
+        self.sweep_files()?;
+        self.sweep_uploads(is_ours)
+    }
+
+    /// Removes what killed runs left in a directory.
+    ///
+    /// # Errors
+    /// If the system refuses.
+    pub(super) fn sweep_files(&self) -> Result<(), Problem> {
+        // A file in the making isn't called after its shard.
+        if let Self::Directory(directory) = self {
+            let beside = directory.join(PREFIX);
+            run_ready(haul_io::sweep(&Blocking::new(Cancel::new()?), Location::named(&beside)));
+        }
+        Ok(())
+    }
+
+    /// Removes what killed runs left in a bucket of the shards that `is_ours` knows by their names.
+    ///
+    /// # Errors
+    /// If the store can't be used.
+    pub(super) fn sweep_uploads(&self, is_ours: impl Fn(&str) -> bool) -> Result<(), Problem> {
         match self {
-            // A file in the making isn't called after its shard.
-            Self::Directory(directory) => {
-                let beside = directory.join(PREFIX);
-                run_ready(haul_io::sweep(&Blocking::new(Cancel::new()?), Location::named(&beside)));
-                Ok(())
-            }
+            Self::Directory(_) => Ok(()),
             Self::Bucket(bucket) => bucket.sweep(is_ours),
         }
     }

@@ -149,9 +149,8 @@ impl PackPlan {
     /// If the store can't be used.
     pub(crate) fn begin_slices(&self, packing: Packing<'_>) -> Result<SliceShards, Problem> {
         let home = Home::open(&self.directory, packing.store, packing.voice)?;
-        if let Home::Directory(_) = &home {
-            home.sweep(|_| false)?;
-        }
+        // Uploads may be those of other nodes.
+        home.sweep_files()?;
         let options = PackOptions {
             format: packing.format,
             // A power cut must leave no name without a whole shard: another node would go by the name.

@@ -134,14 +134,13 @@ impl Packer {
         match held.shard().append(io, entry, content, hash).await {
             Appended::Done if self.is_full(held.shard(), 0) => held.publish(io).await,
             Appended::Done => held.give_back(),
-            // What it holds is complete, unless it is to hold more.
             Appended::NoRoom(error) => {
-                if held.shard().member_count() > 0 && self.0.part.is_some() {
-                    held.give_back();
-                } else if held.shard().member_count() > 0 {
-                    held.publish(io).await;
-                } else {
-                    held.discard(io, copy_of(&error)).await;
+                match (held.shard().member_count(), &self.0.part) {
+                    (0, _) => held.discard(io, copy_of(&error)).await,
+                    // What it holds is complete.
+                    (_, None) => held.publish(io).await,
+                    // It is to hold more.
+                    (_, Some(_)) => held.give_back(),
                 }
                 return Err(error);
             }
